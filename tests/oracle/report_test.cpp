@@ -42,6 +42,25 @@ TEST_CASE("the explanation of the only name stands without its id") {
   CHECK(has(text_of_names({candidate_of("S1", 0.25, "M1")}), "\nWRONG    M1: "));
 }
 
+TEST_CASE("the fix of a wrong mask is to mask nothing if no mask is declared") {
+  Random random(3);
+  RandomProblem<double> p =
+      normal_problem(random, {.B = 1, .Sq = 5, .Skv = 7, .Hq = 2, .Hkv = 1, .D = 3, .Dv = 4});
+  Diagnosis diagnosis;
+  diagnosis.names = {candidate_of("M7", 0.25)};
+  const auto fix = [&] {
+    Submission s;
+    s.problem = p.problem();
+    return text_of(s, diagnosis);
+  };
+  CHECK(has(fix(), "\nFIX      No mask is declared: let every query attend to every key"));
+  p.scoring.mask.causal = true;
+  CHECK(has(fix(), "\nFIX      Mask the own block by position."));
+  p.scoring.mask.causal = false;
+  diagnosis.names = {candidate_of("O1", 0.25)};
+  CHECK(has(fix(), "\nFIX      " + mistake_of_id("O1").fix));
+}
+
 TEST_CASE("without a near mistake the report says so") {
   Diagnosis diagnosis;
   CHECK(has(text_of(Submission{}, diagnosis), "no entry is at most 0.5 x as far"));

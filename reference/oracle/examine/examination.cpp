@@ -25,9 +25,9 @@ double smallest_weight_of(const ExaminedAttention& attention, double one) {
 }
 
 constexpr ExaminationStep steps[] = {
-    check_calls,       find_misread_memory, find_channels,        read_weights,    find_moved_rows,
-    find_moved_values, find_head_map,       find_visible_rule,    find_key_counts, find_score_law,
-    find_denominator,  find_lse_relation,   check_ordinary_result};
+    check_calls,     find_misread_memory, find_moved_channels, find_channels,        read_weights,
+    find_moved_rows, find_moved_values,   find_head_map,       find_visible_rule,    find_key_counts,
+    find_score_law,  find_denominator,    find_lse_relation,   check_ordinary_result};
 
 }  // namespace
 

@@ -31,7 +31,8 @@ struct Examination {
 //
 //   the calls      NaN, repeatability, dependence on V         call_checks
 //   which memory   orders of the axes of the tensors         misread_memory
-//   which value    channels, K/V head, rows                    channels, moved_rows, moved_values, head_map
+//   which value    right elements in other channels            moved_channels
+//                  channels, K/V head, rows                    channels, moved_rows, moved_values, head_map
 //   which keys     the zero pattern under even scores          visible_rule
 //   how often      weights under even scores                   key_counts
 //   which scores   ln P against S                              score_law, block_law
@@ -75,6 +76,7 @@ void judge_pairs(const ExaminationState& state, HeadReadout& head);
 using ExaminationStep = bool (*)(ExaminationState&);
 bool check_calls(ExaminationState& state);
 bool find_misread_memory(ExaminationState& state);
+bool find_moved_channels(ExaminationState& state);
 bool find_channels(ExaminationState& state);
 bool read_weights(ExaminationState& state);
 bool find_moved_rows(ExaminationState& state);

@@ -18,9 +18,10 @@ constexpr std::size_t least_rows = 3;  // of a head, unless all its wrong rows a
 
 // Rows with the same explanation
 struct Group {
-  Explanation explanation;        // of the first row
-  std::vector<std::size_t> rows;  // places in the part, ascending
-  std::vector<double> evidence;   // of each row
+  Explanation explanation;             // of the first row; its instance is not used
+  std::vector<std::size_t> rows;       // places in the part, ascending
+  std::vector<double> evidence;        // of each row
+  std::vector<std::string> instances;  // of each row
 };
 
 std::vector<Group> groups_of(const std::vector<Explanations>& of_finders) {
@@ -30,9 +31,10 @@ std::vector<Group> groups_of(const std::vector<Explanations>& of_finders) {
     for (std::size_t n = 0; n < explanations.size(); ++n) {
       if (!explanations[n]) continue;
       const auto [known, added] = place.try_emplace(explanations[n]->predicate, groups.size());
-      if (added) groups.push_back({*explanations[n], {}, {}});
+      if (added) groups.push_back({*explanations[n], {}, {}, {}});
       groups[known->second].rows.push_back(n);
       groups[known->second].evidence.push_back(explanations[n]->evidence);
+      groups[known->second].instances.push_back(explanations[n]->instance);
     }
   }
   return groups;
@@ -40,9 +42,11 @@ std::vector<Group> groups_of(const std::vector<Explanations>& of_finders) {
 
 // Keeps the rows _keep_ of a group
 void keep_rows(Group& group, const std::function<bool(std::size_t)>& keep) {
-  Group kept{group.explanation, {}, {}};
+  Group kept{group.explanation, {}, {}, {}};
   for (std::size_t n = 0; n < group.rows.size(); ++n)
-    if (keep(group.rows[n])) kept.rows.push_back(group.rows[n]), kept.evidence.push_back(group.evidence[n]);
+    if (keep(group.rows[n]))
+      kept.rows.push_back(group.rows[n]), kept.evidence.push_back(group.evidence[n]),
+          kept.instances.push_back(group.instances[n]);
   group = std::move(kept);
 }
 
@@ -100,12 +104,12 @@ std::string conjugated(const std::string& predicate, bool singular) {
   return predicate;
 }
 
-MeasuredFinding finding_of(const RecordedTensor& t, const WrongPart& part,
-                           const std::vector<std::size_t>& members, const Explanation& explanation) {
+MeasuredFinding finding_of(const RecordedTensor& t, const WrongPart& part, const Group& group) {
+  const Explanation& explanation = group.explanation;
   MeasuredFinding finding{
-      explanation.kind, t.name, {}, {}, {}, explanation.fix, static_cast<Index>(members.size())};
+      explanation.kind, t.name, {}, {}, {}, explanation.fix, static_cast<Index>(group.rows.size())};
   std::vector<ElementIndex> places;
-  for (const std::size_t n : members) {
+  for (const std::size_t n : group.rows) {
     const ElementIndex& row = part.rows[n];
     places.push_back({row.b, t.global_row(row), row.h, 0});
   }
@@ -116,9 +120,9 @@ MeasuredFinding finding_of(const RecordedTensor& t, const WrongPart& part,
   const bool singular = whole ? one_row : part.channels.size() == 1;
   finding.sentence = t.name + ": " + (whole ? "" : numbered_text("channel", part.channels) + " of ") +
                      text_of(finding.boxes, t.space) + " " + conjugated(explanation.predicate, singular);
-  if (!explanation.instance.empty())
+  if (!group.instances.front().empty())
     finding.sentence +=
-        ", such as " + text_of(boxes_of({places.front()}), t.space) + " " + explanation.instance;
+        ", such as " + text_of(boxes_of({places.front()}), t.space) + " " + group.instances.front();
   return finding;
 }
 
@@ -141,7 +145,7 @@ std::vector<MeasuredFinding> findings_of(const RecordedTensor& t, const WrongPar
       return a.rows.size() < b.rows.size();
     });
     if (most == groups.end() || most->rows.empty()) return findings;
-    findings.push_back(finding_of(t, part, most->rows, most->explanation));
+    findings.push_back(finding_of(t, part, *most));
     for (const std::size_t n : most->rows) explained[n] = true;
     groups.erase(most);
   }

@@ -6,14 +6,16 @@
 namespace ringattn {
 
 // The factor f in [1/64, 64] with the least distance(f), searched on a logarithmic scale: the best point of a coarse
-// grid, then a golden-section search between its neighbours. None if f = 1 is the best point of the grid.
+// grid, then a golden-section search between its neighbours. None if f = 1 is the best point of the grid, or if the
+// distance is still falling at an end of the interval, so that the least is not there.
 template <class Distance>
 std::optional<double> nearest_factor(const Distance& distance) {
   const auto at = [&](double logarithm) { return distance(std::exp(logarithm)); };
   constexpr double step = 0.18;
+  constexpr int grid = 24;  // steps on each side; exp(23 step) > 62
   double best = 0, nearest = at(0);
   const double right = nearest;
-  for (int n = -23; n <= 23; ++n)
+  for (int n = -grid; n <= grid; ++n)
     if (const double d = at(n * step); d < nearest) nearest = d, best = n * step;
   if (!(nearest < right)) return std::nullopt;
 
@@ -28,7 +30,9 @@ std::optional<double> nearest_factor(const Distance& distance) {
       low = a, a = b, at_a = at_b, b = low + golden * (high - low), at_b = at(b);
     }
   }
-  return std::exp((low + high) / 2);
+  const double least = (low + high) / 2, reach = grid * step;
+  if (!(std::abs(least) < reach)) return std::nullopt;
+  return std::exp(least);
 }
 
 }  // namespace ringattn

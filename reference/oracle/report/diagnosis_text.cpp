@@ -51,11 +51,32 @@ std::string agreement_line(const std::vector<Candidate>& names) {
                      times(farthest), names.size() > 1 ? "; this input cannot tell them apart" : "");
 }
 
+// No mask and no segments: every query sees every key
+bool is_unmasked(const Submission& s) {
+  const Mask& mask = s.problem.scoring.mask;
+  if (mask.causal || mask.window_left >= 0 || mask.window_right >= 0) return false;
+  for (Index b = 0; b < s.problem.Q.shape.B; ++b)
+    for (const RowPositions* positions : {&s.problem.q_positions, &s.problem.kv_positions})
+      for (const RowPosition& each : positions->of(b))
+        if (each.segment != s.problem.q_positions.of(b)[0].segment) return false;
+  return true;
+}
+
+}  // namespace
+
+std::string fix_of(const Submission& s, const Mistake& mistake) {
+  if (mistake.family != Family::mask || !is_unmasked(s)) return mistake.fix;
+  return "No mask is declared: let every query attend to every key. If there should be a mask, declare it: " +
+         mistake.fix;
+}
+
+namespace {
+
 // With several ids in the report, each explanation says to which it belongs
-std::string explanation(const Mistake& mistake, bool one_of_several) {
+std::string explanation(const Submission& s, const Mistake& mistake, bool one_of_several) {
   const std::string of = one_of_several ? mistake.id + ": " : "";
   std::string text = fmt::format("WRONG    {0}{1}\nWHY      {0}{2}\nFIX      {0}{3}\n", of, mistake.wrong,
-                                 mistake.why, mistake.fix);
+                                 mistake.why, fix_of(s, mistake));
   if (!mistake.seen_in.empty()) text += fmt::format("SEEN IN  {}{}\n", of, mistake.seen_in);
   return text;
 }
@@ -101,8 +122,8 @@ std::string text_of(const Submission& s, const Diagnosis& d) {
   const bool several = std::any_of(d.names.begin(), d.names.end(), [&](const Candidate& candidate) {
     return candidate.second || candidate.mistake != first.mistake;
   });
-  text += explanation(*first.mistake, several);
-  if (first.second) text += explanation(*first.second, several);
+  text += explanation(s, *first.mistake, several);
+  if (first.second) text += explanation(s, *first.second, several);
   return text;
 }
 

@@ -72,9 +72,17 @@ std::string shifted_scores_text(const Finding& f) {
   const std::string error =
       f.subject.empty() ? fmt::format("wrong by up to {:.3g} tolerances", f.numbers.at("greatest_error"))
                         : "NaN or infinite";
-  return fmt::format(
-      "if all scores of {} are {} larger, which changes no weight, {} is {}; it is right otherwise", rows,
-      shift, f.tensor.empty() ? "out" : "it", error);
+  std::string text = fmt::format("if all scores of {} are {} larger, which changes no weight, {} is {}", rows,
+                                 shift, f.tensor.empty() ? "out" : "it", f.quoted.empty() ? error : f.quoted);
+  if (!f.numbers.contains("least_wrong_shift")) return text + "; the rows are right without the shift";
+  const double right = f.numbers.at("greatest_right_shift"), wrong = f.numbers.at("least_wrong_shift");
+  text += fmt::format("; the first rows become wrong between the shifts {0}{1:.0f} and {0}{2:.0f}",
+                      f.numbers.at("shift") < 0 ? "-" : "+", right, wrong);
+  constexpr double least = 70,
+                   greatest = 110;  // exp of f32 underflows at -88, or -104 with subnormal numbers
+  if (right > least && wrong < greatest)
+    text += ", as if exp(score) of f32 were computed without subtracting the maximum of the row";
+  return text;
 }
 
 std::string channels_differ_text(const ExaminedAttention& attention, const Finding& f) {
@@ -87,6 +95,19 @@ std::string channels_differ_text(const ExaminedAttention& attention, const Findi
       static_cast<Index>(channels.size()) == attention.v.D ? "" : " (" + runs_of(channels) + ")";
   return "some channels of a row of out" + which +
          " have other weights than the rest, though V is the same in all channels";
+}
+
+std::string channels_moved_text(const Finding& f) {
+  const std::vector<Index>& channels = f.indices.at("channels");
+  const auto by = static_cast<Index>(f.numbers.at("channels")),
+             rows = static_cast<Index>(f.numbers.at("rows"));
+  std::vector<Index> sources;
+  for (const Index d : channels) sources.push_back(d + by);
+  if (rows == 0)
+    return fmt::format("channels {} of out hold channels {}", runs_of(channels), runs_of(sources));
+  if (by == 0) return fmt::format("channels {} of row i hold those of row i{:+}", runs_of(channels), rows);
+  return fmt::format("channels {} of row i hold channels {} of row i{:+}", runs_of(channels),
+                     runs_of(sources), rows);
 }
 
 }  // namespace
@@ -122,11 +143,16 @@ std::string text_of_calls(const ExaminedAttention& attention, const Finding& f) 
     case no_result_at_zero:
       return "Q = K = 0 gives only zeros or NaN, other inputs do not: is q or k divided by its length?";
     case zero_rows:
+      if (f.subject == "out of ordinary numbers")
+        return "no weight shows in the channels that one-hot rows of V use, though out of ordinary numbers "
+               "is not 0";
       return std::string("out is 0 whatever V holds") + (f.subject.empty() ? "" : ", though lse is finite") +
              ": the row is not written, or the values that it reads are 0";
     case filled_rows:
       return std::string("the row sees no key, but out is not 0") +
              (f.subject.empty() ? "" : ": it is the mean over all keys");
+    case channels_moved:
+      return channels_moved_text(f);
     case channels_differ:
       return channels_differ_text(attention, f);
     case head_read:

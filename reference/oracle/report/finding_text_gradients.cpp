@@ -80,10 +80,14 @@ std::string meaning_of_gradient_factor(const ExaminedAttention& a, double factor
 }
 
 // Channels of dq, dk or dv
-std::string gradient_channels_text(const Finding& f) {
+std::string gradient_channels_text(const ExaminedAttention& a, const Finding& f) {
   const std::string channels = runs_of(f.indices.at("channels"));
   if (f.subject == "zero") return "channels " + channels + " are 0";
   if (f.subject.empty()) return "channels " + channels + " are wrong";
+  if (f.subject == "member")
+    return fmt::format(
+        "channels {} hold the part of query head {} of each group of {} alone, not the sum over the group",
+        channels, f.numbers.at("member"), a.q.H / a.k.H);
   const double rows = f.numbers.at("row_shift"), shift = f.numbers.at("channel_shift");
   const char* const row = f.of_keys ? "key" : "row";
   return fmt::format(
@@ -256,7 +260,7 @@ std::string text_of_gradients(const ExaminedAttention& attention, const Finding&
     case gradient_of_zeros:
       return "it is 0";
     case gradient_channels:
-      return gradient_channels_text(f);
+      return gradient_channels_text(attention, f);
     case gradient_row_factor:
       return row_factor_text(f);
     case gradient_key_factor:

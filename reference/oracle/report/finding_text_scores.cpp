@@ -211,9 +211,27 @@ std::string merge_text(const std::vector<LawTerm>& law) {
       say(w[0], w[1]), say(w[2], w[3]));
 }
 
+std::string kept_maximum_text(const std::vector<LawTerm>& law) {
+  const std::string order = law[0].order == "ring" ? "in the order of the ring" : law[0].order,
+                    until =
+                        law.size() == 1
+                            ? "of the first block"
+                            : fmt::format(
+                                  "of the first block, until a block exceeds it by more than about {:.3g}",
+                                  law[1].weight);
+  return fmt::format(
+      "the factor is exp(kept - its maximum) where the maximum of a block exceeds the one that is kept, {}: "
+      "the maximum "
+      "{}. So the weights of a block refer to the larger maximum, and what was there is not multiplied by "
+      "exp(m_old - "
+      "m_new)",
+      order, until);
+}
+
 std::string law_text(const std::vector<LawTerm>& law) {
   if (law.empty()) return "no simple law was found for these factors";
   if (law[0].feature == "merge") return merge_text(law);
+  if (law[0].feature == "kept maximum") return kept_maximum_text(law);
   std::string text = "ln of the factor is";
   for (const LawTerm& term : law) {
     const std::string order = term.order.empty()     ? " of the block"
@@ -238,6 +256,18 @@ std::string block_factors_text(const Finding& f) {
     sums = "the weights of a row sum to the number of blocks that it sees";
   return fmt::format("within {} the weights are right up to a factor, {:.3g} to {:.3g}. {}; {}", parts,
                      n.at("least_factor"), n.at("greatest_factor"), law_text(f.law), sums);
+}
+
+std::string queries_shifted_text(const Finding& f) {
+  std::string text = "scores are those of q_i + w, with one vector w for each of these ranges of rows: ";
+  const std::vector<Index>&first = f.indices.at("first_rows"), &last = f.indices.at("last_rows");
+  for (std::size_t n = 0; n < first.size(); ++n)
+    text += fmt::format("{}{}..{}", n ? ", " : "", first[n], last[n]);
+  if (!f.numbers.contains("of_own")) return text;
+  text += fmt::format(". w = {:.3f} x the mean of q over the range", f.numbers.at("of_own"));
+  if (f.numbers.contains("of_first"))
+    text += fmt::format(" {:+.3f} x the mean of q over rows 0..{}", f.numbers.at("of_first"), first[0] - 1);
+  return text;
 }
 
 }  // namespace
@@ -316,6 +346,14 @@ std::string text_of_scores(const ExaminedAttention& attention, const Finding& f)
       return unexplained_text(f);
     case coarse_rounding:
       return coarse_rounding_text(f);
+    case block_lse_of_row:
+      return fmt::format(
+          "the blocks of the devices are merged with the lse of other rows and heads: the lse of a device is "
+          "written in "
+          "the order ({}) and read in the order ({})",
+          f.subject, f.subject == "head, row" ? "row, head" : "head, row");
+    case queries_shifted:
+      return queries_shifted_text(f);
     case block_factors:
       return block_factors_text(f);
     default:

@@ -81,10 +81,27 @@ std::string not_rescaled_text(const Finding& f) {
          parts + ")";
 }
 
+// "m + 1.443 ln l", with what the factors are likely to be
+std::string maximum_and_sum_text(const Finding& f) {
+  const double of_maximum = f.numbers.at("of_maximum"), of_sum = f.numbers.at("of_sum");
+  const auto is = [](double factor, double value) { return std::abs(factor / value - 1) < 0.005; };
+  const auto term = [&](double factor, const char* name) {
+    return is(factor, 1) ? name : fmt::format("{:.4g} {}", factor, name);
+  };
+  std::string text = fmt::format("it is {} + {}, with the maximum m of the row and l = sum exp(score - m)",
+                                 term(of_maximum, "m"), term(of_sum, "ln l"));
+  for (const auto& [factor, name] : {std::pair{of_maximum, "m"}, std::pair{of_sum, "ln l"}}) {
+    if (is(factor, 1 / std::log(2.0))) text += fmt::format("; {:.4g} {} is {} in base 2", factor, name, name);
+    if (is(factor, std::log(2.0))) text += fmt::format("; {:.4g} = ln 2", factor);
+  }
+  return text;
+}
+
 std::string lse_relation_text(const ExaminedAttention& a, const Finding& f) {
   const std::string& s = f.subject;
   if (s == "base 2") return "it is a logarithm to base 2";
   if (s == "one value") return fmt::format("it is {:.4g} in all these rows", f.numbers.at("value") + 0.0);
+  if (s == "maximum and sum") return maximum_and_sum_text(f);
   if (s == "linear in q") return "its error is q . w, with one vector w for the rows of a head";
   if (s == "mean of the keys")
     return fmt::format("its error is {:.3g} x scale q . (mean of k over the keys)", f.numbers.at("factor"));

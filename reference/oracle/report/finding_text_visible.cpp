@@ -37,6 +37,13 @@ std::string visible_band_text(const Finding& f) {
 std::string blocks_visible_text(const Finding& f) {
   if (f.subject == "none") return blocks_text(f, "never read", "");
   if (f.subject == "all") return blocks_text(f, "read", " with all keys");
+  if (const auto space = f.subject.find(' '); f.subject.ends_with(" keys") || f.subject.ends_with(" rows"))
+    return blocks_text(
+        f, "read",
+        f.subject.ends_with("keys")
+            ? fmt::format(" with the {} of its two chunks of keys only", f.subject.substr(0, space))
+            : fmt::format(", but only the {} of the two chunks of its rows does so",
+                          f.subject.substr(0, space)));
   const std::string part = f.subject == "lower"            ? "j <= i"
                            : f.subject == "strictly lower" ? "j < i"
                            : f.subject == "upper"          ? "j >= i"
@@ -70,11 +77,32 @@ std::string tiles_text(const Finding& f) {
 }
 
 std::string pairs_text(const Finding& f) {
+  const std::vector<Index>&rows = f.indices.at("rows"), &keys = f.indices.at("keys");
+  if (f.numbers.at("pairs") == static_cast<double>(rows.size() * keys.size()))
+    return fmt::format("{} {} {} {}{}", rows.size() == 1 ? "the row" : "each of these rows",
+                       f.subject == "missing" ? "does not read" : "reads", plural("key", keys.size()),
+                       runs_of(keys), f.subject == "missing" ? "" : ", though hidden");
   return fmt::format("{} pairs are {}: rows {}, keys {}, key position minus query position from {} to {}",
                      f.numbers.at("pairs"),
                      f.subject == "missing" ? "not read" : "read, though they are hidden",
                      runs_of(f.indices.at("rows")), runs_of(f.indices.at("keys")),
                      f.numbers.at("least_distance"), f.numbers.at("greatest_distance"));
+}
+
+std::string key_slots_text(const Finding& f) {
+  std::string text = "k and v of other keys are read, under the mask of their slots: ";
+  if (f.numbers.contains("period")) {
+    const std::vector<Index>& keys = f.indices.at("of_period");
+    std::vector<Index> slots;
+    for (std::size_t n = 0; n < keys.size(); ++n) slots.push_back(static_cast<Index>(n));
+    text += fmt::format("key j is read from slot j mod {}; {}", f.numbers.at("period"),
+                        runs_and_sources(slots, keys, "hold the keys", "slots"));
+  } else {
+    text += runs_and_sources(f.indices.at("slots"), f.indices.at("keys"), "hold the keys", "slots");
+  }
+  if (f.indices.contains("zeros"))
+    text += fmt::format(", slots {} hold zeros (score 0, value 0)", runs_of(f.indices.at("zeros")));
+  return text;
 }
 
 std::string rows_masked_as_text(const Finding& f) {
@@ -151,6 +179,8 @@ std::string text_of_visible_keys(const ExaminedAttention& attention, const Findi
       return up_to_text(f);
     case visible_pairs:
       return pairs_text(f);
+    case keys_in_slots:
+      return key_slots_text(f);
     case visible_of_sequence:
       return fmt::format("the mask of sequence {} is applied", f.numbers.at("batch"));
     case hidden_score:

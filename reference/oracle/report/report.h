@@ -29,6 +29,9 @@ std::string text_of(const std::vector<StateVerdict>& states, int devices);
 // The name of the mistake, its variant, and the fix
 std::string text_of(const Submission& submission, const Diagnosis& diagnosis);
 
+// What corrects a mistake in this problem: the entries of masks are written for problems that have one
+std::string fix_of(const Submission& submission, const Mistake& mistake);
+
 // One line per law, and a second one if it is broken
 std::string text_of(const std::vector<Law>& laws);
 Json to_json(const std::vector<Law>& laws);

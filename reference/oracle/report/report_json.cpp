@@ -179,7 +179,7 @@ std::string to_markdown(const Submission& s, const Report& r) {
     for (const Candidate& candidate : diagnosis->names)
       for (const Mistake* mistake : {candidate.mistake, candidate.second})
         if (mistake && listed.insert(mistake).second)
-          text += fmt::format("**{}** {}. {}\n\n", mistake->id, mistake->title, mistake->fix);
+          text += fmt::format("**{}** {}. {}\n\n", mistake->id, mistake->title, fix_of(s, *mistake));
   }
   return text + "```\n" + to_text(s, r) + "```\n";
 }

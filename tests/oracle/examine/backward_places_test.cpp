@@ -39,6 +39,29 @@ TEST_CASE("rows of zeros in dq, dk and dv are reported with their rows, and noth
   }
 }
 
+TEST_CASE("channels of dk that hold the part of one query head of each group are found with its place") {
+  for (const Precision precision : precisions) {
+    ExaminedRule rule(precision);
+    set_gradients(rule,
+                  [](const Problem<double>& problem, const Tensor<double>& dout, Gradients<double>& result) {
+                    // dout of member 1 of each group of three alone
+                    Tensor<double> of_member = dout;
+                    for (Index b = 0; b < 2; ++b)
+                      for (Index h = 0; h < 6; ++h)
+                        if (h % 3 != 1) of_member.head(b, h).setZero();
+                    const Tensor<double> dk = attention_vjp(problem, attention(problem), {of_member, {}}).dk;
+                    for (Index b = 0; b < 2; ++b)
+                      for (Index g = 0; g < 2; ++g)
+                        result.dk.head(b, g).rightCols(7) = dk.head(b, g).rightCols(7);
+                  });
+    const auto findings = findings_by_tensor(rule.examine(), gradient_channels);
+    REQUIRE(findings.size() == 1);
+    CHECK(findings.at("dk").subject == "member");
+    CHECK(findings.at("dk").numbers.at("member") == 1);
+    CHECK(findings.at("dk").indices.at("channels") == range(17, 23));
+  }
+}
+
 TEST_CASE("channels that hold other channels or other keys are found with both distances") {
   for (const Precision precision : precisions) {
     ExaminedRule rule(precision);

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "reference/definition/error/chunked.h"
+#include "reference/oracle/measured/golden_section.h"
 #include "tests/oracle/measured/measured_results.h"
 #include "tests/support/trials.h"
 
@@ -120,6 +121,24 @@ TEST_CASE("rows that were written further on are reported as other rows") {
   CHECK(coverage.share() >= 0.95);
 }
 
+TEST_CASE("the example of rows that hold the values of other places is one of these rows") {
+  RecordedResult r(350);
+  const auto random_row = [&](Index i, Index h) {
+    for (Index d = 0; d < r.found.out.shape().D; ++d) r.found.out(0, i, h, d) = r.random.normal();
+  };
+  for (Index i = 0; i < 9; ++i) random_row(i, 0);
+  row(r.found.out, 0, 4, 0) = row(r.right.out, 1, 11, 1);  // alone among random rows, so that it is not named
+  const Index from[] = {9, 3, 14, 6, 20};
+  for (Index n = 0; n < 5; ++n) row(r.found.out, 0, 2 + n, 1) = row(r.right.out, 1, from[n], 0);
+  const Report report = r.report();
+  const MeasuredFinding* finding = finding_on(report, "out", "place");
+  REQUIRE(finding);
+  CAPTURE(finding->sentence);
+  CHECK(finding->rows == 5);
+  CHECK(finding->sentence.ends_with(
+      "such as row 2 of head 1 of sequence 0 those of row 9 of head 0 of sequence 1"));
+}
+
 TEST_CASE("heads that read another K/V head are reported with that head") {
   Coverage coverage;
   for (int n = 0; n < trials(12); ++n) {
@@ -185,6 +204,31 @@ TEST_CASE("heads with another scale are reported with its value") {
     CHECK(finding->sentence.find(r.kernel.precision == Precision::f32 ? "1.7 x the right" : "x the right") !=
           std::string::npos);
   }
+}
+
+TEST_CASE("an lse of scores that are 0 is reported as that of equal weights, and no scale is fitted to it") {
+  for (int n = 0; n < trials(8); ++n) {
+    RecordedResult r(static_cast<std::uint64_t>(650 + n));
+    const Box box = r.random_box();
+    r.for_each_row(box, [&](Index b, Index i, Index h) {
+      r.found.lse(b, i, h, 0) = std::log(key_sums(r.p.problem(), {b, h}, {i})[0].visible_keys);
+      row(r.found.out, b, i, h).setZero();
+    });
+    const Report report = r.report();
+    CHECK(!finding_on(report, "lse", "scale"));
+    const MeasuredFinding* finding = finding_on(report, "lse", "lse");
+    REQUIRE(finding);
+    CHECK(finding->sentence.find("as if all scores were 0") != std::string::npos);
+  }
+}
+
+TEST_CASE("a fitted factor lies within the searched range, and not at its end") {
+  const auto distance_to = [](double wanted) {
+    return [wanted](double factor) { return std::pow(std::log(factor / wanted), 2); };
+  };
+  for (const double factor : {1 / 60.0, 0.3, 1.7, 60.0})
+    CHECK(std::abs(nearest_factor(distance_to(factor)).value_or(0) / factor - 1) < 1e-4);
+  for (const double beyond : {1e-3, 1e3}) CHECK(!nearest_factor(distance_to(beyond)));
 }
 
 TEST_CASE("rows that were not divided by l are reported as such") {

@@ -133,6 +133,7 @@ Findings findings_of_tensor(const ExaminationState& state, const GradientReadout
       std::vector<Index> rows = wrong;
       if (finding.kind == gradient_row_factor || finding.kind == delta_law)
         rows = finding.indices.at("rows"), finding.indices.erase("rows");
+      if (finding.kind == visible_pairs) rows = finding.indices.at("rows");
       all.add(head.b, head.h, rows, finding);
     }
   }
@@ -190,7 +191,7 @@ void examine_backward(ExaminationState& state) {
     } else {
       zeros.emplace(gradient.name, rows);
     }
-    find_wrong_channels(state, gradient);
+    find_wrong_channels(state, readout, gradient);
     if (find_moved_gradients(state, gradient) || gradient.channels->empty()) explained.insert(gradient.name);
     if (gradient.is_wrong()) wrong.insert(gradient.name);
   }

@@ -144,8 +144,35 @@ bool holds_others(const NamedGradient& gradient, const WrongChannels& wrong, Ind
   return true;
 }
 
-// What the wrong channels hold: zeros, or elements of other channels or rows
-void add_contents(const NamedGradient& gradient, const WrongChannels& wrong, Finding& finding) {
+// dK and dV that hold the parts of one member of each group of query heads
+OrdinaryGradients gradients_of_member(const ExaminationState& state, const GradientReadout& readout,
+                                      Index member) {
+  const Index group = state.attention.q.H / state.attention.k.H;
+  PerHead<HeadGradients> heads = readout.heads;
+  for (HeadGradients& head : heads)
+    if (head.h % group != member)
+      for (Matrix<double>* matrix : {&head.right_P, &head.right_dS, &head.allowed_P, &head.allowed_dS})
+        matrix->setZero();
+  return ordinary_gradients(state, heads, {readout.wide_Q, readout.wide_K, readout.dout});
+}
+
+// Do the wrong channels hold the part of one member of each group of query heads?
+bool hold_part(const NamedGradient& gradient, const WrongChannels& wrong, const OrdinaryGradients& member) {
+  const bool of_dk = std::string(gradient.name) == "dk";
+  const Tensor<double>&part = of_dk ? member.right.dk : member.right.dv,
+        &allowed = of_dk ? member.allowed.dk : member.allowed.dv;
+  const Shape& shape = gradient.right.shape();
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index h = 0; h < shape.H; ++h)
+      for (const Index j : wrong.rows(b, h))
+        for (const Index d : wrong.channels)
+          if (!(std::abs(gradient.found(b, j, h, d) - part(b, j, h, d)) <= allowed(b, j, h, d))) return false;
+  return true;
+}
+
+// What the wrong channels hold: zeros, elements of other channels or rows, or a part of the sum over query heads
+void add_contents(const ExaminationState& state, const GradientReadout& readout,
+                  const NamedGradient& gradient, const WrongChannels& wrong, Finding& finding) {
   const Shape& shape = gradient.right.shape();
   bool zero = true;
   for (Index b = 0; b < shape.B; ++b)
@@ -165,11 +192,18 @@ void add_contents(const NamedGradient& gradient, const WrongChannels& wrong, Fin
                              {"channel_shift", static_cast<double>(channels)}};
           return;
         }
+  const Index group = state.attention.q.H / state.attention.k.H;
+  if (!gradient.of_keys() || group == 1) return;
+  for (Index member = 0; member < group; ++member)
+    if (hold_part(gradient, wrong, gradients_of_member(state, readout, member))) {
+      finding.subject = "member", finding.numbers = {{"member", static_cast<double>(member)}};
+      return;
+    }
 }
 
 }  // namespace
 
-void find_wrong_channels(ExaminationState& state, NamedGradient& gradient) {
+void find_wrong_channels(ExaminationState& state, const GradientReadout& readout, NamedGradient& gradient) {
   const auto wrong = wrong_channels(gradient);
   if (!wrong) return;
   Finding finding{.kind = gradient_channels,
@@ -177,7 +211,7 @@ void find_wrong_channels(ExaminationState& state, NamedGradient& gradient) {
                   .indices = {{"channels", wrong->channels}},
                   .tensor = gradient.name,
                   .of_keys = gradient.of_keys()};
-  add_contents(gradient, *wrong, finding);
+  add_contents(state, readout, gradient, *wrong, finding);
   state.findings.add(finding);
   const auto is_explained = [&](Index d) {
     return std::binary_search(wrong->channels.begin(), wrong->channels.end(), d);

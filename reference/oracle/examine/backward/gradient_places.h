@@ -38,7 +38,7 @@ void explain_rows(ExaminationState& state, NamedGradient& gradient, const RowsOf
                   FindingKind kind);
 
 // Finds channels that are wrong, sets them to the right ones, and takes them from those that pairs are read from
-void find_wrong_channels(ExaminationState& state, NamedGradient& gradient);
+void find_wrong_channels(ExaminationState& state, const GradientReadout& readout, NamedGradient& gradient);
 
 // Returns whether rows of the gradient stand in other rows
 bool find_moved_gradients(ExaminationState& state, const NamedGradient& gradient);

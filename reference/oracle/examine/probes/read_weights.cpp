@@ -124,7 +124,7 @@ void set_sources(ExaminationState& state) {
 // ---- Rows without weights ------------------------------------------------------
 
 void classify_rows(ExaminationState& state, HeadReadout& head, double share_of_dead) {
-  std::vector<Index> zero, filled;
+  std::vector<Index> zero, filled, unread;
   bool even = true;
   for (Index i = 0; i < head.rows(); ++i) {
     const bool sees = head.visible.row(i).any();
@@ -141,11 +141,13 @@ void classify_rows(ExaminationState& state, HeadReadout& head, double share_of_d
                                           : share_of_dead < 0.5) {
       head.blind[at(i)] = true;
     } else {
-      zero.push_back(i);
+      const bool is_zero = (state.ordinary.out.head(head.b, head.h).row(i).array() == 0).all();
+      (is_zero ? zero : unread).push_back(i);
     }
   }
   state.findings.add(head.b, head.h, zero,
                      {.kind = zero_rows, .subject = head.varied.lse.size() > 0 ? "lse is finite" : ""});
+  state.findings.add(head.b, head.h, unread, {.kind = zero_rows, .subject = "out of ordinary numbers"});
   state.findings.add(head.b, head.h, filled,
                      {.kind = filled_rows, .subject = even ? "mean of all keys" : ""});
 }

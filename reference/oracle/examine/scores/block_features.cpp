@@ -3,6 +3,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "reference/oracle/examine/fit/statistics.h"
 
@@ -94,6 +95,44 @@ std::vector<LawTerm> one_or_two_features(const BlockFeatures& f, const Vector<do
   return {};
 }
 
+// The factor exp(kept - maximum) of blocks whose maximum exceeds the one that is kept: that of the first block, until a
+// block exceeds it by more than a threshold. The second term is this threshold, if it was reached
+std::vector<LawTerm> kept_maximum_law(const BlockFeatures& f, const Vector<double>& y, double tolerance) {
+  constexpr double never = INFINITY;
+  for (const auto& [name, order] : f.orders) {
+    // ln of the factors for a threshold, and how far the maxima exceed the one that is kept
+    const auto of_threshold = [&, &order = order](double threshold, std::set<double>& excesses) {
+      Matrix<double> ln = Matrix<double>::Zero(f.ln_factor.rows(), f.ln_factor.cols());
+      for (Index i = 0; i < order.rows(); ++i) {
+        double kept = -INFINITY;
+        for (Index t = 0; t < order.cols(); ++t) {
+          const Index b = order(i, t);
+          if (std::isnan(f.ln_factor(i, b))) continue;
+          const double excess = f.maximum(i, b) - kept;
+          if (kept > -INFINITY && excess > 0) excesses.insert(excess);
+          if (excess > threshold || kept == -INFINITY)
+            kept = f.maximum(i, b);
+          else
+            ln(i, b) = -std::max(0.0, excess);
+        }
+      }
+      return flat(ln, f.ln_factor);
+    };
+    std::set<double> thresholds;
+    of_threshold(never, thresholds);
+    thresholds.insert(never);
+    for (auto threshold = thresholds.rbegin(); threshold != thresholds.rend(); ++threshold) {
+      std::set<double> excesses;
+      const Vector<double> factors = of_threshold(*threshold, excesses);
+      if (!((y - factors).cwiseAbs().maxCoeff() <= 3 * tolerance) || excesses.empty()) continue;
+      std::vector<LawTerm> terms{{"kept maximum", name, 1}};
+      if (*threshold < never) terms.push_back({"threshold", name, *threshold});
+      return terms;
+    }
+  }
+  return {};
+}
+
 // What a merge does with the shares of what arrives and of what was there: each block is multiplied once as what
 // arrives, and once at each later merge as a part of what was there
 std::vector<LawTerm> merge_law(const BlockFeatures& f, double tolerance) {
@@ -134,6 +173,7 @@ std::vector<LawTerm> block_law(const BlockFeatures& features, double tolerance) 
   const Vector<double> y = flat(features.ln_factor, features.ln_factor);
   if (y.size() < 8) return {};
   std::vector<LawTerm> law = one_or_two_features(features, y, tolerance);
+  if (law.empty()) law = kept_maximum_law(features, y, tolerance);
   return law.empty() ? merge_law(features, tolerance) : law;
 }
 

@@ -189,6 +189,8 @@ void find_block_law(ExaminationState& state, const std::vector<MeasuredScores>& 
                .law = block_law(features, state.tolerance)};
     set_parts(finding, parts, owners);
     set_row_sums(finding, heads, features);
+    if (owners && finding.law.empty())
+      if (const auto of_rows = block_lse_of_other_rows(state, heads, features)) finding = *of_rows;
   }
   finding.where = where;
   state.findings.add(finding);

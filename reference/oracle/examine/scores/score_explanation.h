@@ -20,7 +20,8 @@ struct ScoreExplanation {
   std::vector<RowSource> sources = {};  // rows that use other rows of Q
   Matrix<double> scores = {};           // that the weights follow; no elements: not known
   bool up_to_blocks = false;            // steps between blocks may remain
-  bool closes_rows = false;             // sums of weights and lse say nothing about such rows
+  std::vector<Index> rows = {};  // that the findings are about; none: those that are wrong, and between them
+  bool closes_rows = false;      // sums of weights and lse say nothing about such rows
 };
 using MaybeExplanation = std::optional<ScoreExplanation>;
 
@@ -41,6 +42,7 @@ MaybeExplanation mixture(const MeasuredScores& measured);
 MaybeExplanation normalised_vectors(const MeasuredScores& measured);
 MaybeExplanation scale_of_rows(const MeasuredScores& measured);
 MaybeExplanation channels_of_scores(const MeasuredScores& measured);
+MaybeExplanation shifted_queries(const MeasuredScores& measured);
 MaybeExplanation curve_of_scores(const MeasuredScores& measured);
 
 // Do the measured weights differ from exp(score) by a factor for each block of the ring or each tile?
@@ -48,6 +50,12 @@ bool has_steps_between_blocks(const MeasuredScores& measured, const Matrix<doubl
 
 // Scores that are right within the blocks of the ring or within tiles, but not between them
 void find_block_law(ExaminationState& state, const std::vector<MeasuredScores>& heads);
+
+// Blocks that are weighted with the lse that another row has for them: the finding, if it holds for all rows
+struct BlockFeatures;
+std::optional<Finding> block_lse_of_other_rows(const ExaminationState& state,
+                                               const std::vector<MeasuredScores>& heads,
+                                               const BlockFeatures& features);
 
 // The findings for weights and values from different blocks, if each block of the ring has the weights of one other
 std::vector<Finding> blocks_of_keys(const MeasuredScores& measured, const Matrix<double>& scores);

@@ -112,6 +112,7 @@ ScoreExplanation explain(const MeasuredScores& measured) {
                             scale_of_rows,
                             channels_of_scores,
                             rotated_vectors,
+                            shifted_queries,
                             curve_of_scores};
   // Scores that are right in most pairs, and leave no steps between blocks, are kept for the case that nothing else
   // holds
@@ -146,7 +147,7 @@ bool find_score_law(ExaminationState& state) {
     MeasuredScores measured{state, head, wrong_rows_of(y, head.scores, limit), by_owner, {}};
     if (known(measured.y).empty()) continue;
     ScoreExplanation explanation = explain(measured);
-    measured.rows = rows_of(y, measured.y, explanation, limit);
+    measured.rows = explanation.rows.empty() ? rows_of(y, measured.y, explanation, limit) : explanation.rows;
     for (Finding& finding : explanation.findings) {
       if (finding.kind == scale && static_cast<Index>(measured.rows.size()) == head.rows())
         head.scale_factor = finding.numbers["factor"];

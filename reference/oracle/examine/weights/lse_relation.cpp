@@ -199,6 +199,27 @@ std::optional<Finding> linear_in_query(const LseOfHead& lse) {
   return finding;
 }
 
+// lse = a m + c ln l, of the maximum m of the row and l = sum exp(score - m), with two numbers for the head
+std::optional<Finding> of_maximum_and_sum(const LseOfHead& lse) {
+  constexpr std::size_t enough_rows = 6;
+  const Index rows = static_cast<Index>(lse.wrong.size());
+  if (lse.wrong.size() < enough_rows) return std::nullopt;
+  Eigen::MatrixXd terms(rows, 2);
+  Eigen::VectorXd returned(rows), limit(rows);
+  for (Index n = 0; n < rows; ++n) {
+    const Index i = lse.wrong[at(n)];
+    const double m = maximum(lse.head, i);
+    terms.row(n) << m, lse.right(i) - m;
+    returned(n) = lse.returned(i), limit(n) = 3 * lse.tolerance(i);
+  }
+  if (!terms.allFinite()) return std::nullopt;
+  const Eigen::VectorXd factors = terms.colPivHouseholderQr().solve(returned);
+  if (!((returned - terms * factors).cwiseAbs().array() <= limit.array()).all()) return std::nullopt;
+  Finding finding = relation("maximum and sum");
+  finding.numbers = {{"of_maximum", factors(0)}, {"of_sum", factors(1)}};
+  return finding;
+}
+
 Finding law_of(const LseOfHead& lse) {
   const auto count = static_cast<double>(lse.wrong.size());
   for (const Candidate& candidate : candidates_for(lse)) {
@@ -207,6 +228,7 @@ Finding law_of(const LseOfHead& lse) {
     });
     if (static_cast<double>(near) > 0.97 * count) return candidate.finding;
   }
+  if (const auto finding = of_maximum_and_sum(lse)) return *finding;
   if (const auto finding = linear_in_query(lse)) return *finding;
   Finding finding{.kind = lse_wrong};
   double &least = finding.numbers["least_error"], &greatest = finding.numbers["greatest_error"];

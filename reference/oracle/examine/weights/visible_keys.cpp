@@ -3,6 +3,7 @@
 
 #include "reference/oracle/examine/examination.h"
 #include "reference/oracle/examine/fit/statistics.h"
+#include "reference/oracle/examine/weights/key_slots.h"
 #include "reference/oracle/examine/weights/visible_rules.h"
 
 namespace ringattn {
@@ -96,6 +97,16 @@ std::optional<Finding> hidden_law(const ExaminationState& state, const HeadReado
   return std::nullopt;
 }
 
+// Does each row give all keys that it reads the same weight under even scores, and these sum to 1?
+bool has_equal_weights(const ExaminationState& state, const HeadReadout& head, const Matrix<bool>& read) {
+  for (Index i = 0; i < head.rows(); ++i) {
+    const auto count = static_cast<double>(read.row(i).count());
+    for (Index j = 0; j < head.keys(); ++j)
+      if (read(i, j) && !(std::abs(head.even.found(i, j) * count - 1) <= 3 * state.tolerance)) return false;
+  }
+  return true;
+}
+
 // ---- The rule -------------------------------------------------------------------
 
 // A pattern that was described before, for another head
@@ -135,7 +146,19 @@ bool find_visible_rule(ExaminationState& state) {
     });
     if (same == described.end())
       same = described.insert(described.end(), {read, head.visible, describe(state, head, read)});
-    for (const Finding& finding : same->findings) state.findings.add(head.b, head.h, wrong, finding);
+    const bool ruled = has_equal_weights(state, head, read) &&
+                       std::none_of(same->findings.begin(), same->findings.end(),
+                                    [](const Finding& finding) { return finding.kind == visible_pairs; });
+    if (const auto slots = ruled ? std::nullopt : find_key_slots(state, head)) {
+      state.findings.add(head.b, head.h, head.all_rows(), *slots);
+      head.close_rows();
+      judge_pairs(state, head);
+      continue;
+    }
+    for (const Finding& finding : same->findings) {
+      const bool of_some = finding.kind == visible_pairs;
+      state.findings.add(head.b, head.h, of_some ? finding.indices.at("rows") : wrong, finding);
+    }
 
     // The weight of keys that should be hidden
     if (const auto law = hidden_law(state, head, read)) {

@@ -78,7 +78,7 @@ std::vector<BlockValue> blocks_without(const ReadKeys& keys, const std::string& 
 
 MaybeFindings ring_shapes(const ReadKeys& keys, bool only_lost) {
   if (keys.sharding.devices() == 1) return {};
-  const std::vector<ShapedBlock> blocks = shapes_of(keys, ring_blocks(keys.sharding));
+  const std::vector<ShapedBlock> blocks = shapes_of(keys, ring_blocks(keys.sharding), !only_lost);
   std::map<std::string, std::vector<BlockValue>> by_shape;
   for (const auto& [block, shape] : blocks) {
     if (shape.empty() || (only_lost && shape != "right" && shape != "none")) return {};
@@ -227,11 +227,12 @@ MaybeFindings distances(const ReadKeys& keys) {
   return {finding};
 }
 
-Finding pairs(const ReadKeys& keys, bool too_many) {
+// The wrong pairs of some rows: their rows and keys, and how many of these pairs are wrong
+Finding pairs_of(const ReadKeys& keys, const std::vector<Index>& rows, bool too_many) {
   Finding finding{.kind = visible_pairs, .subject = too_many ? "too many" : "missing"};
   std::set<Index> of_keys, of_rows;
   double count = 0;
-  for (Index i = 0; i < keys.read.rows(); ++i)
+  for (const Index i : rows)
     for (Index j = 0; j < keys.read.cols(); ++j)
       if (keys.read(i, j) != keys.wanted()(i, j) && keys.read(i, j) == too_many) {
         ++count, of_rows.insert(i), of_keys.insert(j);
@@ -244,6 +245,25 @@ Finding pairs(const ReadKeys& keys, bool too_many) {
   finding.indices["keys"].assign(of_keys.begin(), of_keys.end());
   finding.indices["rows"].assign(of_rows.begin(), of_rows.end());
   return finding;
+}
+
+// The wrong pairs, exactly if the rows have few sets of wrong keys; otherwise the box that holds them all
+MaybeFindings pairs(const ReadKeys& keys, bool too_many) {
+  constexpr std::size_t most_sets = 6;
+  std::map<std::vector<Index>, std::vector<Index>> rows_of;  // by their wrong keys
+  std::vector<Index> all;
+  for (Index i = 0; i < keys.read.rows(); ++i) {
+    std::vector<Index> wrong;
+    for (Index j = 0; j < keys.read.cols(); ++j)
+      if (keys.read(i, j) != keys.wanted()(i, j) && keys.read(i, j) == too_many) wrong.push_back(j);
+    if (!wrong.empty()) rows_of[wrong].push_back(i), all.push_back(i);
+  }
+  if (all.empty()) return {};
+  const bool are_few = rows_of.size() <= most_sets && 2 * rows_of.size() <= all.size();
+  if (!are_few && rows_of.size() > 1) return {pairs_of(keys, all, too_many)};
+  MaybeFindings findings;
+  for (const auto& [wrong, rows] : rows_of) findings.push_back(pairs_of(keys, rows, too_many));
+  return findings;
 }
 
 }  // namespace
@@ -261,7 +281,7 @@ std::vector<Finding> visible_findings(const ReadKeys& keys) {
 
   MaybeFindings findings;
   for (const bool too_many : {true, false})
-    if (Finding finding = pairs(keys, too_many); finding.numbers["pairs"] > 0) findings.push_back(finding);
+    for (Finding& finding : pairs(keys, too_many)) findings.push_back(std::move(finding));
   return findings;
 }
 

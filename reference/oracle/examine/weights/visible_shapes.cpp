@@ -1,6 +1,7 @@
 #include "reference/oracle/examine/weights/visible_shapes.h"
 
 #include <algorithm>
+#include <set>
 
 namespace ringattn {
 
@@ -30,13 +31,40 @@ std::string shape_of(const Matrix<bool>& read, const Matrix<bool>& wanted) {
   return "";
 }
 
+// Where a list of rows of a device has its second run of neighbours, as zigzag chunks have
+std::size_t second_run(const std::vector<Index>& rows) {
+  std::size_t n = 1;
+  while (n < rows.size() && rows[n] == rows[n - 1] + 1) ++n;
+  return n;
+}
+
+// Which chunk of the rows or keys of a block is read, if it is one of two
+std::string chunk_of(const BlockRows& block, const Matrix<bool>& read, const Matrix<bool>& wanted) {
+  const auto row = static_cast<Index>(second_run(block.rows)),
+             key = static_cast<Index>(second_run(block.keys));
+  const auto holds = [&](const auto& in_chunk) {
+    return follows(read, [&](Index i, Index j) { return wanted(i, j) && in_chunk(i, j); });
+  };
+  if (key < read.cols()) {
+    if (holds([&](Index, Index j) { return j < key; })) return "first keys";
+    if (holds([&](Index, Index j) { return j >= key; })) return "second keys";
+  }
+  if (row < read.rows()) {
+    if (holds([&](Index i, Index) { return i < row; })) return "first rows";
+    if (holds([&](Index i, Index) { return i >= row; })) return "second rows";
+  }
+  return "";
+}
+
 }  // namespace
 
-std::vector<ShapedBlock> shapes_of(const ReadKeys& keys, std::vector<BlockRows> blocks) {
+std::vector<ShapedBlock> shapes_of(const ReadKeys& keys, std::vector<BlockRows> blocks, bool chunks) {
   std::vector<ShapedBlock> shaped;
   for (BlockRows& block : blocks) {
     if (block.rows.empty() || block.keys.empty()) continue;
-    std::string shape = shape_of(part(keys.read, block), part(keys.wanted(), block));
+    const Matrix<bool> read = part(keys.read, block), wanted = part(keys.wanted(), block);
+    std::string shape = shape_of(read, wanted);
+    if (shape.empty() && chunks) shape = chunk_of(block, read, wanted);
     shaped.push_back({std::move(block), std::move(shape)});
   }
   return shaped;
@@ -81,8 +109,10 @@ struct RoundedEnds {
   Index tile;
   int first, last;
 
+  // One border between tiles would be no evidence of tiles: each rounded end must meet two
   bool holds(const Matrix<bool>& read, const Matrix<bool>& wanted) const {
     const Index keys = read.cols();
+    std::set<Index> firsts, lasts;  // the borders within the keys that the ends are rounded to
     for (Index i = 0; i < read.rows(); ++i) {
       Index begin = 0, end = keys;  // of the wanted keys
       while (begin < end && !wanted(i, begin)) ++begin;
@@ -98,8 +128,10 @@ struct RoundedEnds {
                                  : end;
       for (Index j = 0; j < keys; ++j)
         if (read(i, j) != (j >= a && j < z)) return false;
+      if (a > 0 && a < keys) firsts.insert(a);
+      if (z > 0 && z < keys) lasts.insert(z);
     }
-    return true;
+    return (first == 0 || firsts.size() > 1) && (last == 0 || lasts.size() > 1);
   }
 };
 

@@ -28,7 +28,9 @@ struct ShapedBlock {
       shape;  // "right", "none", "all", "lower", "strictly lower", "upper", "diagonal"; empty: none of these
 };
 
-std::vector<ShapedBlock> shapes_of(const ReadKeys& keys, std::vector<BlockRows> blocks);
+// _chunks_: also what is right in one of the two chunks of the rows or keys of a block, as in zigzag layouts: "first
+// keys", "second keys", "first rows", "second rows"
+std::vector<ShapedBlock> shapes_of(const ReadKeys& keys, std::vector<BlockRows> blocks, bool chunks = false);
 
 // Rules of tiles: whole tiles, and visible ranges whose ends are rounded to tiles
 MaybeFindings tiles(const ReadKeys& keys);

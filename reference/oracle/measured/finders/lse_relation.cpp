@@ -42,6 +42,8 @@ const std::vector<LseRelation>& relations() {
       {"are smaller than the right ones by the mean of the scores of all keys, q . mean(k) x scale",
        "If the mean key is subtracted from k, add q . mean(k) x scale to lse.",
        [](const KeySums& k) { return k.lse - k.mean; }},
+      {"are log n for n visible keys, as if all scores were 0", "Look for a q or k that is 0 or is not read.",
+       [](const KeySums& k) { return std::log(k.visible_keys); }},
       {"have the hidden keys in their sum", "Leave hidden keys out of the sum of weights.",
        [](const KeySums& k) { return k.m + std::log(k.l() + k.hidden); }}};
   return all;
