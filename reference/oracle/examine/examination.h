@@ -30,7 +30,7 @@ struct Examination {
 // hands on what the rule leaves open.
 //
 //   the calls      NaN, repeatability, dependence on V         call_checks
-//   which memory   orders of the axes of the tensors         misread_memory
+//   which memory   orders of the axes of the tensors           misread_memory
 //   which value    right elements in other channels            moved_channels
 //                  channels, K/V head, rows                    channels, moved_rows, moved_values, head_map
 //   which keys     the zero pattern under even scores          visible_rule
