@@ -139,8 +139,8 @@ TEST_CASE("a part that goes to another K/V head is found with the head and with 
           });
       const Examination examination = rule.examine();
       CAPTURE(kinds_of(examination));
-      const Finding* found = only(examination, gradient_part);
-      REQUIRE(found != nullptr);
+      const std::optional<Finding> found = only(examination, gradient_part);
+      REQUIRE(found.has_value());
       CHECK(found->tensor == "dv");
       CHECK(found->numbers.at("head") == 1);
       CHECK(found->subject == (of_receiver ? "operands of the receiver" : "own operands"));
@@ -181,9 +181,9 @@ TEST_CASE("keys of dk that stand at multiples of their place are found with the 
   });
   const Examination examination = rule.examine();
   CAPTURE(kinds_of(examination));
-  const Finding* found = only(examination, gradient_keys_moved);
-  if (found == nullptr) found = only(examination, gradient_rows_moved);
-  REQUIRE(found != nullptr);
+  std::optional<Finding> found = only(examination, gradient_keys_moved);
+  if (!found) found = only(examination, gradient_rows_moved);
+  REQUIRE(found.has_value());
   CHECK(found->tensor == "dk");
 }
 
@@ -234,7 +234,7 @@ TEST_CASE("gradients of a dout that is 1 everywhere are found to be that") {
   ExaminedRule rule(Precision::bf16);
   set_backward_of_operands(
       rule, [](BackwardOperands& operands) { std::fill_n(operands.dout.data(), operands.dout.size(), 1.0); });
-  const Finding* found = only(rule.examine(), gradient_without_dout);
-  REQUIRE(found != nullptr);
+  const std::optional<Finding> found = only(rule.examine(), gradient_without_dout);
+  REQUIRE(found.has_value());
   CHECK(std::abs(found->numbers.at("dout") - 1) < 0.01);
 }

@@ -127,7 +127,7 @@ TEST_CASE("gradients that do not come from dout, and exchanged ones, are found")
     std::swap(result.dk, result.dv);
     return result;
   };
-  CHECK(only(rule.examine(), gradients_exchanged) != nullptr);
+  CHECK(only(rule.examine(), gradients_exchanged).has_value());
   rule.attention.backward = [right](const Problem<double>& problem, const Tensor<double>& dout) {
     Gradients<double> result = right(problem, dout);
     result.dq(1, 3, 2, 1) += 1;

@@ -106,8 +106,8 @@ TEST_CASE("channels with other weights are found, and the rest is still measured
     return result;
   };
   const Examination examination = rule.examine();
-  const Finding* found = only(examination, channels_differ);
-  REQUIRE(found != nullptr);
+  const std::optional<Finding> found = only(examination, channels_differ);
+  REQUIRE(found.has_value());
   CHECK(found->indices.at("channels") == std::vector<Index>{8, 9, 10});
   CHECK(examination.findings.size() == 1);
 }
@@ -133,7 +133,7 @@ TEST_CASE("a result that is limited to a range is found to be not linear") {
       result.out.data()[n] = std::clamp(result.out.data()[n], -20.0, 20.0);
     return result;
   };
-  CHECK(only(rule.examine(), not_linear) != nullptr);
+  CHECK(only(rule.examine(), not_linear).has_value());
 }
 
 TEST_CASE("an examination refuses shapes without elements and shapes beyond its memory") {

@@ -66,20 +66,20 @@ int ExaminedRule::device_of_key(Index j) const {
   return RowSharding(attention.layout, attention.devices, attention.k.S).device_of(j);
 }
 
-const Finding* only(const Examination& examination, FindingKind kind) {
-  const Finding* found = nullptr;
+std::optional<Finding> only(const Examination& examination, FindingKind kind) {
+  std::optional<Finding> found;
   for (const Finding& finding : examination.findings)
     if (finding.kind == kind) {
-      if (found) return nullptr;
-      found = &finding;
+      if (found) return std::nullopt;
+      found = finding;
     }
   return found;
 }
 
 Finding the_only(const Examination& examination, FindingKind kind) {
   CAPTURE(kinds_of(examination));
-  const Finding* found = only(examination, kind);
-  REQUIRE(found != nullptr);
+  const std::optional<Finding> found = only(examination, kind);
+  REQUIRE(found.has_value());
   CHECK(examination.findings.size() == 1);
   return *found;
 }

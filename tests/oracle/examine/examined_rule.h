@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 
 #include "reference/oracle/examine/examination.h"
 #include "tests/oracle/verdict/emulated_kernel.h"
@@ -46,8 +47,8 @@ struct ExaminedRule {
   AttentionOutput<double> rounded(AttentionOutput<double> result) const;
 };
 
-// The only finding of that kind; nullptr if there are none or several
-const Finding* only(const Examination& examination, FindingKind kind);
+// The only finding of that kind; nothing if there are none or several
+std::optional<Finding> only(const Examination& examination, FindingKind kind);
 
 // The same, required to be the only finding of any kind
 Finding the_only(const Examination& examination, FindingKind kind);

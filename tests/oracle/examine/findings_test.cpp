@@ -248,8 +248,8 @@ TEST_CASE("hidden keys that take part with the score 0 are found") {
     return ExaminedRule::of_scores(problem, S, b, h);
   });
   const Examination examination = rule.examine();
-  REQUIRE(only(examination, visible_all) != nullptr);
-  REQUIRE(only(examination, hidden_score) != nullptr);
+  REQUIRE(only(examination, visible_all).has_value());
+  REQUIRE(only(examination, hidden_score).has_value());
   CHECK(std::abs(only(examination, hidden_score)->numbers.at("score")) < 0.02);
 }
 
@@ -287,8 +287,8 @@ TEST_CASE("query heads that are dealt to K/V heads in turn are found with their 
     return result;
   });
   const Examination examination = rule.examine();
-  const Finding* found = only(examination, head_rule);
-  REQUIRE(found != nullptr);
+  const std::optional<Finding> found = only(examination, head_rule);
+  REQUIRE(found.has_value());
   CHECK(found->subject == "mod");
   CHECK(found->numbers.at("n") == 2);
   for (const Finding& finding : examination.findings)
@@ -330,7 +330,7 @@ TEST_CASE("a softmax over the queries is found") {
     result.weights = S.transpose();
     return result;
   });
-  CHECK(only(rule.examine(), softmax_over_queries) != nullptr);
+  CHECK(only(rule.examine(), softmax_over_queries).has_value());
 }
 
 TEST_CASE("values of a block that stays behind are told from its keys") {

@@ -117,8 +117,8 @@ TEST_CASE("documents that are compared with another operator are found with the 
     });
     const Examination examination = rule.examine();
     CAPTURE(kinds_of(examination));
-    const Finding* found = only(examination, visible_documents);
-    REQUIRE(found != nullptr);
+    const std::optional<Finding> found = only(examination, visible_documents);
+    REQUIRE(found.has_value());
     CHECK(says(rule, *found, text));
   }
 }

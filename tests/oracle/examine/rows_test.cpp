@@ -46,8 +46,8 @@ TEST_CASE("rows that use q of another row and head are found with the order of t
     });
     const Examination examination = rule.examine();
     CAPTURE(kinds_of(examination));
-    const Finding* found = only(examination, scores_of_rows);
-    REQUIRE(found != nullptr);
+    const std::optional<Finding> found = only(examination, scores_of_rows);
+    REQUIRE(found.has_value());
     CHECK(sentence_of(rule.attention, *found)
               .find("(query head, row) is read in the order (row, query head)") != std::string::npos);
   }
@@ -61,8 +61,8 @@ TEST_CASE("a row that is masked as another one is found with the rule of the oth
       for (Index j = i / 3 + 1; j < 37; ++j) S(i, j) = -INFINITY;
     return ExaminedRule::of_scores(problem, S, b, h);
   });
-  const Finding* found = only(rule.examine(), rows_masked_as);
-  REQUIRE(found != nullptr);
+  const std::optional<Finding> found = only(rule.examine(), rows_masked_as);
+  REQUIRE(found.has_value());
   CHECK(found->subject == "divided");
   CHECK(found->numbers.at("n") == 3);
 }
@@ -96,7 +96,7 @@ TEST_CASE("a soft-cap that is applied twice is not taken for rounding") {
   });
   const Examination examination = rule.examine();
   CAPTURE(kinds_of(examination));
-  CHECK(only(examination, coarse_rounding) == nullptr);
+  CHECK(!only(examination, coarse_rounding).has_value());
   CHECK(!examination.findings.empty());
 }
 
@@ -112,8 +112,8 @@ TEST_CASE("an lse of keys minus their mean is found to be wrong by scale q . mea
     });
     const Examination examination = rule.examine();
     CAPTURE(kinds_of(examination));
-    const Finding* found = only(examination, lse_relation);
-    REQUIRE(found != nullptr);
+    const std::optional<Finding> found = only(examination, lse_relation);
+    REQUIRE(found.has_value());
     CHECK(found->subject == "mean of the keys");
     CHECK(std::abs(found->numbers.at("factor") + 1) < 0.05);
   }
@@ -134,10 +134,10 @@ TEST_CASE("channels of zeros are found as such, and the rest is still measured")
     };
     const Examination examination = rule.examine();
     CAPTURE(kinds_of(examination));
-    const Finding* found = only(examination, channels_differ);
-    REQUIRE(found != nullptr);
+    const std::optional<Finding> found = only(examination, channels_differ);
+    REQUIRE(found.has_value());
     CHECK(found->subject == "zero");
     CHECK(found->indices.at("channels") == range(7, 10));
-    CHECK(only(examination, scale) != nullptr);
+    CHECK(only(examination, scale).has_value());
   }
 }

@@ -69,7 +69,7 @@ TEST_CASE("a missing division by the denominator is found") {
       result.weights.row(i) /= result.weights.row(i).maxCoeff();
     return result;
   });
-  CHECK(only(rule.examine(), denominator_missing) != nullptr);
+  CHECK(only(rule.examine(), denominator_missing).has_value());
 }
 
 TEST_CASE("a mask after the softmax is found as hidden keys in the denominator") {
@@ -81,7 +81,7 @@ TEST_CASE("a mask after the softmax is found as hidden keys in the denominator")
       if (masked.data()[n] == minus_infinity<double>) result.weights.data()[n] = 0;
     return result;
   });
-  CHECK(only(rule.examine(), hidden_keys_counted) != nullptr);
+  CHECK(only(rule.examine(), hidden_keys_counted).has_value());
 }
 
 TEST_CASE("an accumulator that is not rescaled is found as a law of the running maximum") {
@@ -162,6 +162,6 @@ TEST_CASE("rows without a visible key that hold numbers are found") {
   });
   const Examination examination = rule.examine();
   CHECK(only(examination, filled_rows)->subject == "mean of all keys");
-  CHECK(only(examination, lse_of_empty_rows) != nullptr);
+  CHECK(only(examination, lse_of_empty_rows).has_value());
   CHECK(examination.findings.size() == 2);
 }
