@@ -13,7 +13,9 @@ constexpr int most_devices = 32;
 // where it merges the results of its devices
 double rounding_of_weight(const ExaminedAttention& attention) {
   const Roundings u = roundings(attention.declared);
-  return u.probability + u.stored * (1 + 0.25 * (std::min(attention.devices, most_devices) - 1));
+  // Kernels of bf16 or f16 products may round out to that type, and return it in a wider one
+  const double stored = std::max(u.stored, u.weight);
+  return u.probability + stored * (1 + 0.25 * (std::min(attention.devices, most_devices) - 1));
 }
 
 // Below it numbers of f16 lose digits; the other types reach further than any weight that is measured
