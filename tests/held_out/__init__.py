@@ -8,4 +8,5 @@ from held_out import (  # noqa: F401  # each registers its cases
     merges,
     scores,
     second,
+    third,
 )
