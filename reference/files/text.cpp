@@ -14,7 +14,8 @@ void Text::append(std::string file, std::string_view bytes) {
   require(!bytes.empty(), "[read_text] a text file must have at least one byte; ", in_quotes(file),
           " is empty; omit it");
   parts_.push_back({std::move(file), line_begins_.size()});
-  line_begins_.reserve(line_begins_.size() + 1 + static_cast<std::size_t>(std::ranges::count(bytes, '\n')));
+  line_begins_.reserve(line_begins_.size() + 1 +
+                       static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), '\n')));
   for (std::size_t i = 0; i < bytes.size(); ++i)
     if (i == 0 || bytes[i - 1] == '\n') line_begins_.push_back(bytes_.size() + i);
   bytes_ += bytes;
