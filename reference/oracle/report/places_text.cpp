@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "reference/oracle/examine/fit/memory_order.h"
+#include "reference/oracle/memory/memory_order.h"
 #include "reference/oracle/verdict/boxes.h"
 
 namespace ringattn {

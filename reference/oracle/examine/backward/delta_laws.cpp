@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "reference/oracle/examine/backward/gradient_factors.h"
-#include "reference/oracle/examine/fit/axis_orders.h"
 #include "reference/oracle/examine/fit/block_relation.h"
+#include "reference/oracle/memory/axis_orders.h"
 
 namespace ringattn {
 
@@ -169,8 +169,8 @@ std::optional<Finding> delta_of_rows(const DeltaTest& test) {
   if (!test.is([&](Index i, Index) { return fitted(i); })) return std::nullopt;
   if (test.is([&](Index i, Index) { return l(i) * test.head.right_delta(i); })) return law("accumulator");
   if (auto finding = delta_of_shifted_rows(test)) return finding;
-  if (auto finding = delta_in_other_order(test)) return finding;
   if (auto finding = delta_of_other_head(test)) return finding;
+  if (auto finding = delta_in_other_order(test)) return finding;
   std::vector<double> ratios;
   for (const Index i : test.wrong)
     if (std::abs(test.head.right_delta(i)) > 0.3) ratios.push_back(fitted(i) / test.head.right_delta(i));

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "reference/oracle/examine/examination.h"
-#include "reference/oracle/examine/fit/axis_orders.h"
+#include "reference/oracle/memory/axis_orders.h"
 
 namespace ringattn {
 

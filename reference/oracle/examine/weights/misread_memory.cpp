@@ -7,7 +7,7 @@
 #include "reference/definition/error/chunked.h"
 #include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/examine/examination.h"
-#include "reference/oracle/examine/fit/memory_order.h"
+#include "reference/oracle/memory/memory_order.h"
 #include "reference/oracle/verdict/tensor_verdict.h"
 
 namespace ringattn {

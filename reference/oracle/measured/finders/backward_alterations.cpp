@@ -1,13 +1,14 @@
 #include "reference/oracle/measured/finders/backward_alterations.h"
 
 #include <algorithm>
-#include <array>
+
+#include "reference/oracle/memory/axis_orders.h"
 
 namespace ringattn {
 
 namespace {
 
-using RowOrder = std::array<int, 3>;  // of the axes batch, row and head
+using RowOrder = std::vector<Index>;  // of the axes batch, row and head
 
 BackwardAlteration altered(const std::string& what, const std::string& fix,
                            const std::function<void(BackwardInputs&)>& change) {
@@ -61,26 +62,15 @@ void add_masks(const Problem<double>& problem, std::vector<BackwardAlteration>& 
 
 // ---- The order of memory -------------------------------------------------------------
 
-// The numbers of a tensor stored with its first axes in one order and read in another one
 Tensor<double> misread(const Tensor<double>& tensor, const RowOrder& stored, const RowOrder& read) {
   const Shape& shape = tensor.shape();
-  const Index extents[] = {shape.B, shape.S, shape.H};
-  const auto offset = [&](const std::array<Index, 3>& at, const RowOrder& order) {
-    Index sum = 0;
-    for (const int axis : order) sum = sum * extents[axis] + at[static_cast<std::size_t>(axis)];
-    return sum;
-  };
-  std::vector<std::array<Index, 3>> places(static_cast<std::size_t>(shape.B * shape.S * shape.H));
-  for (Index b = 0; b < shape.B; ++b)
-    for (Index s = 0; s < shape.S; ++s)
-      for (Index h = 0; h < shape.H; ++h)
-        places[static_cast<std::size_t>(offset({b, s, h}, stored))] = {b, s, h};
-  Tensor<double> result = tensor;
+  const AxisOrder order{stored, read, shape.B, shape.S, shape.H};
+  Tensor<double> result(shape);
   for (Index b = 0; b < shape.B; ++b)
     for (Index s = 0; s < shape.S; ++s)
       for (Index h = 0; h < shape.H; ++h) {
-        const auto& of = places[static_cast<std::size_t>(offset({b, s, h}, read))];
-        result.head(b, h).row(s) = tensor.head(of[0], of[2]).row(of[1]);
+        const RowPlace from = order.source({b, h, s});
+        result.head(b, h).row(s) = tensor.head(from.b, from.h).row(from.row);
       }
   return result;
 }
@@ -88,13 +78,13 @@ Tensor<double> misread(const Tensor<double>& tensor, const RowOrder& stored, con
 std::string row_order_text(const RowOrder& order) {
   const char* const names[] = {"batch", "row", "head"};
   std::string text;
-  for (const int axis : order) text += (text.empty() ? "(" : ", ") + std::string(names[axis]);
+  for (const Index axis : order) text += (text.empty() ? "(" : ", ") + std::string(names[axis]);
   return text + ")";
 }
 
 void add_orders(const AttentionOutput<double>& forward, const Tensor<double>& dlse,
                 std::vector<BackwardAlteration>& all) {
-  constexpr RowOrder usual{0, 1, 2}, heads_first{0, 2, 1};
+  const RowOrder usual{0, 1, 2}, heads_first{0, 2, 1};
   RowOrder other = usual;
   do {
     for (const RowOrder& common : {usual, heads_first})

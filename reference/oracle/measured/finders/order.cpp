@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
 
 #include "reference/oracle/error_bound/distance.h"
 #include "reference/oracle/measured/finders/places.h"
+#include "reference/oracle/memory/memory_order.h"
 
 namespace ringattn {
 
@@ -18,55 +18,48 @@ bool agrees(const RecordedTensor& t, const ElementIndex& at, const ElementIndex&
          largest_explained_error;
 }
 
-// Calls visit(place) for all elements of a tensor, the axis order[0] outermost, while it returns true
-bool for_each_in_order(const Shape& shape, const std::array<int, 4>& order,
-                       const std::function<bool(const ElementIndex&)>& visit) {
-  const Index extents[] = {shape.B, shape.S, shape.H, shape.D};
-  std::array<Index, 4> at{};
-  const auto extent = [&](int level) { return extents[order[static_cast<std::size_t>(level)]]; };
-  const auto axis = [&](int level) -> Index& {
-    return at[static_cast<std::size_t>(order[static_cast<std::size_t>(level)])];
-  };
-  for (Index n = 0; n < shape.size(); ++n) {
-    if (!visit({at[0], at[1], at[2], at[3]})) return false;
-    for (int level = 3; level >= 0 && ++axis(level) == extent(level); --level) axis(level) = 0;
-  }
+// Whether each element holds that of another place of the truth
+template <class Source>
+bool holds(const RecordedTensor& t, const Source& source) {
+  const Shape& shape = t.shape();
+  for (Index b = 0; b < shape.B; ++b)
+    for (Index s = 0; s < shape.S; ++s)
+      for (Index h = 0; h < shape.H; ++h)
+        for (Index d = 0; d < shape.D; ++d)
+          if (const ElementIndex at{b, s, h, d}; !agrees(t, at, source(at))) return false;
   return true;
 }
 
 // Whether the elements of the truth, stored with the axes in one order and read in another one, are the found ones
-bool stored_in(const RecordedTensor& t, const std::array<int, 4>& stored, const std::array<int, 4>& read) {
-  const Shape& shape = t.shape();
-  const Index extents[] = {shape.B, shape.S, shape.H, shape.D};
-  std::array<Index, 4> at{};
-  return for_each_in_order(shape, stored, [&](const ElementIndex& of) {
-    const bool same = agrees(t, {at[0], at[1], at[2], at[3]}, of);
-    for (std::size_t level = 4; level-- > 0;) {
-      const auto axis = static_cast<std::size_t>(read[level]);
-      if (++at[axis] < extents[axis]) break;
-      at[axis] = 0;
-    }
-    return same;
+bool stored_in(const RecordedTensor& t, const MemoryOrder& order) {
+  const RowSharding one(Layout::contiguous, 1, t.shape().S);
+  const TensorMemory memory{t.shape(), one};
+  return holds(t, [&](const ElementIndex& at) -> ElementIndex {
+    const Element from = order.source(memory, {at.b, at.s, at.h, at.d});
+    return {from.b, from.row, from.h, from.d};
   });
 }
 
 // Whether row i of each head holds row order[i] of the truth
 bool rows_in(const RecordedTensor& t, const std::vector<Index>& order) {
-  return for_each_in_order(t.shape(), {0, 1, 2, 3}, [&](const ElementIndex& at) {
-    ElementIndex of = at;
-    of.s = order[static_cast<std::size_t>(at.s)];
-    return agrees(t, at, of);
+  return holds(t, [&](const ElementIndex& at) -> ElementIndex {
+    return {at.b, order[static_cast<std::size_t>(at.s)], at.h, at.d};
   });
 }
 
-std::string axes_text(const std::array<int, 4>& order) {
-  const char* const names[] = {"batch", "row", "head", "channel"};
+using Order = std::array<MemoryAxis, 4>;
+
+std::string axes_text(const Order& order) {
+  const char* const names[] = {"batch", "device", "row", "part", "head", "channel"};
   std::string text;
-  for (const int axis : order) text += (text.empty() ? "(" : ", ") + std::string(names[axis]);
+  for (const MemoryAxis axis : order) text += (text.empty() ? "(" : ", ") + std::string(names[axis]);
   return text + ")";
 }
 
-using Order = std::array<int, 4>;
+// With the axes of devices and of parts of the heads, which have one element
+AxesOrder all_axes_of(const Order& order) {
+  return {device_axis, part_axis, order[0], order[1], order[2], order[3]};
+}
 
 Explanation explain_axes(const Order& stored, const Order& read) {
   return {"order",
@@ -78,11 +71,13 @@ Explanation explain_axes(const Order& stored, const Order& read) {
 }
 
 std::optional<Explanation> find_axes(const RecordedTensor& t) {
-  constexpr Order rows_first{0, 1, 2, 3}, heads_first{0, 2, 1, 3};
+  constexpr Order rows_first{sequence_axis, row_axis, head_axis, channel_axis},
+      heads_first{sequence_axis, head_axis, row_axis, channel_axis};
   Order stored = rows_first;
   do {
     for (const Order& read : {rows_first, heads_first})
-      if (stored != read && stored_in(t, stored, read)) return explain_axes(stored, read);
+      if (stored != read && stored_in(t, {all_axes_of(stored), all_axes_of(read)}))
+        return explain_axes(stored, read);
   } while (std::next_permutation(stored.begin(), stored.end()));
   return std::nullopt;
 }

@@ -1,4 +1,4 @@
-#include "reference/oracle/examine/fit/axis_orders.h"
+#include "reference/oracle/memory/axis_orders.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "reference/oracle/examine/fit/memory_order.h"
+#include "reference/oracle/memory/memory_order.h"
 
 #include <algorithm>
 
