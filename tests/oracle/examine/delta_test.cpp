@@ -63,6 +63,22 @@ TEST_CASE("a delta from out of another sequence is found with the sequence") {
   }
 }
 
+TEST_CASE(
+    "the delta of another head is called that, though an order of the axes would give it to this head, too") {
+  ExaminedRule rule(Precision::bf16);
+  Vector<double> before;
+  set_backward(rule, [&before](const ExaminedRule&, const Problem<double>&, HeadBackward& head) {
+    if (head.b == 0 && head.h == 1) before = head.delta;
+    if (head.b == 0 && head.h == 2) head.delta = before, head.recompute_dS();
+  });
+  const auto findings = findings_by_tensor(rule.examine(), delta_law);
+  REQUIRE(findings.size() == 2);
+  for (const auto& [tensor, found] : findings) {
+    CHECK(found.subject == "other head");
+    CHECK(found.numbers.at("head") == 1);
+  }
+}
+
 TEST_CASE("a P with the lse of the next row is found with the distance") {
   for (const Precision precision : precisions) {
     ExaminedRule rule(precision);

@@ -206,3 +206,24 @@ TEST_CASE("pairs that follow no rule are listed exactly if the rows lose few set
           std::string::npos);
   }
 }
+
+TEST_CASE("a key of another sequence in an extra slot is not said to be an own key that counts twice") {
+  ExaminedRule rule(Precision::bf16);
+  rule.attention.scoring.mask.causal = false;
+  rule.set([](const Problem<double>& problem, Index b, Index h) {
+    // exp(S) of the own keys, and of key 20 of the other sequence, whose value is that of key 20 here
+    const Matrix<double> S = capped_scores(problem, b, h);
+    const double scale = problem.scoring.scale(problem.Q.shape.D);
+    const Vector<double> extra =
+        (scale * problem.Q.head(b, h) * problem.K.head(1 - b, problem.kv_head(h)).row(20).transpose())
+            .array()
+            .exp();
+    Matrix<double> terms = S.array().exp();
+    terms.col(20) += extra;
+    const Vector<double> sums = terms.rowwise().sum();
+    return HeadResult{sums.cwiseInverse().asDiagonal() * terms, sums.array().log(), b, problem.kv_head(h)};
+  });
+  const Examination examination = rule.examine();
+  CHECK(!examination.findings.empty());
+  for (const Finding& finding : examination.findings) CHECK(finding.kind != key_counts);
+}

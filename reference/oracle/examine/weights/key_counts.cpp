@@ -79,14 +79,18 @@ bool hold_under_scores(const ExaminationState& state, const HeadReadout& head,
   });
   const ScoreFit fit = fit_scores(y, head.scores, state.tolerance);
   y -= (fit.share > 0.5 ? fit.factor : 1) * head.scores;
-  Matrix<double> of_rows(0, head.keys());
+
+  // In the rows with other counts, for most keys, and for most of those with another count
   const Matrix<double> error = centred(y);
+  Matrix<double> of_rows = error, of_keys = error;
   for (Index i = 0; i < head.rows(); ++i)
-    if (largest_magnitude(relative.row(i)) > 2.2 * state.tolerance) {
-      of_rows.conservativeResize(of_rows.rows() + 1, Eigen::NoChange);
-      of_rows.row(of_rows.rows() - 1) = error.row(i);
-    }
-  return of_rows.rows() == 0 || share_within(of_rows, 3 * state.tolerance) >= 0.9;
+    if (!(largest_magnitude(relative.row(i)) > 2.2 * state.tolerance)) of_rows.row(i).setConstant(not_known);
+  for (Index n = 0; n < of_keys.size(); ++n)
+    if (!(std::abs(relative.data()[n]) > 2.2 * state.tolerance)) of_keys.data()[n] = not_known;
+  const auto hold = [&](const Matrix<double>& errors) {
+    return known(errors).empty() || share_within(errors, 3 * state.tolerance) >= 0.9;
+  };
+  return hold(of_rows) && hold(of_keys);
 }
 
 // ---- Biases ---------------------------------------------------------------------
