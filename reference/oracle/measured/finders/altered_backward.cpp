@@ -127,7 +127,7 @@ class AlteredHead {
   std::vector<Part> parts_;
 };
 
-// The truth of a row, its terms, and how much of it rounds
+// The tolerance of a right row, and the sum of the magnitudes of its terms
 struct RightRow {
   double tolerance, size;
 };
@@ -141,9 +141,9 @@ std::optional<double> evidence_of(const RecordedTensor& t, const ElementIndex& r
                tolerance = std::max(t.usual_tolerance, right.tolerance) * growth;
   double worst = 0, square = 0;
   for (const Index d : channels) {
-    const double value = altered.values(at, d);
-    if (!std::isfinite(value)) return std::nullopt;
-    worst = std::max(worst, std::abs(t.found(row.b, row.s, row.h, d) - value));
+    const double value = altered.values(at, d), error = std::abs(t.found(row.b, row.s, row.h, d) - value);
+    if (!std::isfinite(error)) return std::nullopt;
+    worst = std::max(worst, error);
     square += value * value;
   }
   if (!(worst <= largest_explained_error * tolerance / 2)) return std::nullopt;
