@@ -187,10 +187,11 @@ class Matrix {
   // The part of a tile for its number: above or below the selected row if the outline of that row would cross it
   Rect beside_selected_row(const Rect& rect) const {
     const Rect row = cells(frame_.selection.row, frame_.selection.row + 1, 0, 1).inset(-2);
-    const float above = row.y - rect.y, below = rect.bottom() - row.bottom();
+    const float above_row = row.y - rect.y, below_row = rect.bottom() - row.bottom();
     const float half = canvas_.line_height(Face::heading) / 2, middle = rect.centre().y;
     if (row.bottom() <= middle - half || row.y >= middle + half) return rect;
-    return above > below ? Rect{rect.x, rect.y, rect.w, above} : Rect{rect.x, row.bottom(), rect.w, below};
+    return above_row > below_row ? Rect{rect.x, rect.y, rect.w, above_row}
+                                 : Rect{rect.x, row.bottom(), rect.w, below_row};
   }
 
   // The step of each tile that is fully visible
